@@ -16,7 +16,8 @@ from typing import Any, Literal
 from physbench.errors import ClusterError, PhysbenchError, StorageError, UnsuitableModel
 from physbench.evaluation.contestant import Contestant, contestant, own_code
 from physbench.evaluation.evaluate import Extent, evaluate
-from physbench.evaluation.evaluation_journal import EvaluationJournal, identify
+from physbench.evaluation.evaluation_journal import EvaluationJournal
+from physbench.evaluation.identity import identify
 from physbench.files import require_replaceable, write_whole
 from physbench.lock import hold_lock
 from physbench.metrics.catalogue import headlines
@@ -154,7 +155,7 @@ class EvaluationGrid:
         }
         journal = None
         if entered.identity and cell.suite in SUITES:
-            journal = EvaluationJournal.of(identify(entered.identity, cell.suite, options.device, settings))
+            journal = EvaluationJournal.of(identify(entered, cell.suite, options.device, settings))
         result = evaluate(
             entered,
             chosen.suite,

@@ -270,7 +270,8 @@ physbench eval r-nem --suite balls --engine dask --scheduler tcp://head:8786
 @gather_options(entry=ModelOptions, outputs=Outputs, team=WorkerOptions)
 def evaluate(entry: ModelOptions, outputs: Outputs, team: WorkerOptions, resume: bool | None, **settings: Any) -> None:
     from physbench.evaluation.evaluate import evaluate, extent
-    from physbench.evaluation.evaluation_journal import EvaluationJournal, identify
+    from physbench.evaluation.evaluation_journal import EvaluationJournal
+    from physbench.evaluation.identity import identify
     from physbench.evaluation.window import answers_of
 
     outputs.require_sound()
@@ -279,15 +280,16 @@ def evaluate(entry: ModelOptions, outputs: Outputs, team: WorkerOptions, resume:
     with entry.enter() as entered:
         outputs.require_name(entered.name)
         chosen = extent(suite, **{name: settings[name] for name in ("size", "limit", "fresh", "data")})
-        identity = identify(entered.identity or entered.name, place, entry.device, settings)
+        identity = identify(entered, place, entry.device, settings)
         if entry.command is not None:
             identity |= {
                 "command": entry.command,
-                "folder": str(Path.cwd()),
                 "likelihood": repr(entered.model.likelihood),
             }
         unchanging = entered.identity and not settings["data"] and place in SUITES
-        journal = EvaluationJournal.of(identity) if resume or (resume is None and unchanging) else None
+        journal = EvaluationJournal.of(identity) if resume is not None or unchanging else None
+        if journal and resume is False:
+            journal.discard()
         if journal and journal.count_finished():
             click.echo(f"going on after {journal.count_finished()} finished blocks (--restart begins anew)", err=True)
         with progress_bar("evaluating") as update, keep_finished(journal is not None):
@@ -303,7 +305,8 @@ def evaluate(entry: ModelOptions, outputs: Outputs, team: WorkerOptions, resume:
                     progress=lambda now: update(now.done, now.total, f"evaluating on {now.doing}"),
                 )
             except KeyboardInterrupt:
-                click.echo("\nStopped." + (" The same command goes on from there." if journal else ""), err=True)
+                same = "Without --restart, the" if resume is False else "The"
+                click.echo("\nStopped." + (f" {same} same command goes on from there." if journal else ""), err=True)
                 sys.exit(STOPPED)
         say_default(place)
         outputs.hand_out(

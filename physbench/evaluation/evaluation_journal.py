@@ -17,12 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physbench import __version__, cache
+from physbench import cache
 from physbench.files import write_whole
-from physbench.metrics.catalogue import all_metrics
 from physbench.metrics.sums import Sums, ratio
 from physbench.npz import read_npz
-from physbench.result import METRIC_VERSION
 
 Figures = dict[tuple[str, str], Sums]  # task, metric -> (N, steps)
 
@@ -36,22 +34,6 @@ class Part:
 
     figures: Figures
     notes: tuple[str, ...] = ()
-
-
-def identify(model: str, suite: str, device: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Name everything that decides the numbers of an evaluation, for `EvaluationJournal.of`.
-
-    How many processes work on it decides nothing. settings: size, limit, fresh, data, batch and seed.
-    """
-    return {
-        **settings,
-        "suite": suite,
-        "data": str(settings["data"]),
-        "model": model,
-        "device": device,
-        "physbench": __version__,
-        "metrics": [METRIC_VERSION, *all_metrics()],
-    }
 
 
 class EvaluationJournal:

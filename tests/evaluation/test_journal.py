@@ -116,13 +116,58 @@ def test_who_asks_for_something_else_begins_anew(
     assert len(list((own_cache / "evaluations").iterdir())) == 2
 
 
-def test_restart_begins_anew_and_keeps_nothing(own_cache: Path, cli: Any, stopped: type[Stopped]) -> None:
-    words = ["eval", "copy", "--suite", "curtain", "--limit", "6", "--batch", "2"]
+@pytest.mark.parametrize("model", [["copy"], ["--model", "physbench_baselines.reference:Copy"]])
+def test_restart_forgets_what_was_finished(own_cache: Path, cli: Any, stopped: type[Stopped], model: list[str]) -> None:
+    words = ["eval", *model, "--suite", "curtain", "--limit", "6", "--batch", "2"]
     stopped.left = 2
-    cli(*words)
-    stopped.left = 2
+    cli(*words, "--resume")
+    assert len(blocks(own_cache)) == 2
+    stopped.left = 1
     again = cli(*words, "--restart")
-    assert again.exit_code == 130 and "going on" not in again.stderr and "The same command" not in again.stderr
+    assert again.exit_code == 130 and "going on" not in again.stderr
+    assert "Without --restart, the same command" in again.stderr
+    assert len(blocks(own_cache)) == 1, "the two of before are gone"
+    stopped.left = 3
+    assert cli(*words, "--restart").exit_code == 0 and blocks(own_cache) == []
+
+
+FORECAST = """
+from physbench_baselines.reference import Copy
+from tests.evaluation.test_journal import Stopped
+
+class Mine(Copy):
+    begin = Stopped.begin
+
+    def observe(self, state, frame, action):
+        state, prediction = super().observe(state, frame, action)
+        return state, type(prediction)(prediction.mean * {factor})
+"""
+
+
+def test_blocks_of_other_code_are_not_taken(own_cache: Path, cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same command, in another folder or after the code was changed, does not go on."""
+    words = ["eval", "--model", "forecast:Mine", "--suite", "curtain", "--limit", "6", "--batch", "2", "--resume"]
+    for folder, factor, told in (("a", 0.9, False), ("a", 0.9, True), ("b", 0.9, False), ("a", 0.8, False)):
+        Path(folder).mkdir(exist_ok=True)
+        (Path(folder) / "forecast.py").write_text(FORECAST.format(factor=factor))
+        monkeypatch.delitem(sys.modules, "forecast", raising=False)
+        with monkeypatch.context() as here:
+            here.chdir(folder)
+            here.setattr(sys, "path", [*sys.path])
+            Stopped.left = 1
+            result = cli(*words)
+        assert result.exit_code == 130 and ("going on" in result.stderr) is told, (folder, factor, result.stderr)
+
+
+def test_blocks_of_another_file_are_not_taken(own_cache: Path, cli: Any, stopped: type[Stopped]) -> None:
+    words = ["eval", "copy", "--data", "data.h5", "--limit", "6", "--batch", "2", "--resume"]
+    for seed, told in ((1, False), (1, True), (2, False)):
+        generated = ["generate", "balls", "--train", 0, "--valid", 0, "--test", 8, "--seed", seed, "--frames", 8]
+        if not told:
+            assert cli(*map(str, generated), "--out", "data.h5", "--overwrite").exit_code == 0
+        stopped.left = 1
+        result = cli(*words)
+        assert result.exit_code == 130 and ("going on" in result.stderr) is told, (seed, result.stderr)
 
 
 def test_code_that_may_have_changed_is_never_gone_on_with(own_cache: Path, cli: Any, stopped: type[Stopped]) -> None:
