@@ -97,9 +97,9 @@ def generate(
     if overwrite and part is None and not (directory / "journal").exists():
         shutil.rmtree(directory, ignore_errors=True)
     with ExitStack() as stack:
-        sources = _parts(recipe, path, stack) if part is None else {}
+        sources = _parts(recipe, path, stack, overwrite=overwrite) if part is None else {}
         blocks = partial(_make_or_read, recipe, sources=sources, workers=workers)
-        first, rest = None, None
+        first, rest, journal = None, None, None
         if not directory.exists():
             rest = stack.enter_context(closing(blocks(todo)))
             first = next(rest)
@@ -118,7 +118,7 @@ def generate(
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
-            if first is None:
+            if first is None or (journal and journal.records):
                 raise StorageError(
                     f"no space is left for {path}: free some and run the same command again; what is done waits in"
                     f" {directory}"
@@ -230,11 +230,11 @@ def _part_directories(path: Path) -> list[Path]:
     return sorted(entry for entry in path.parent.iterdir() if pattern.fullmatch(entry.name))
 
 
-def _parts(recipe: Recipe, path: Path, stack: ExitStack) -> dict[Span, Callable[[], Block]]:
-    """The blocks that lie in parts beside the file."""
+def _parts(recipe: Recipe, path: Path, stack: ExitStack, *, overwrite: bool) -> dict[Span, Callable[[], Block]]:
+    """The blocks that lie in parts beside the file. Those of another recipe are refused, or dropped with overwrite."""
     sources: dict[Span, Callable[[], Block]] = {}
     for directory in _part_directories(path):
-        journal = DatasetJournal(recipe, directory)
+        journal = DatasetJournal(recipe, directory, afresh=overwrite)
         stack.callback(journal.close)
         for record in journal.records:
             sources[record.span] = lambda journal=journal, record=record: journal.read(record)

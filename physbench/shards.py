@@ -7,7 +7,9 @@ index is written when all are there.
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -16,7 +18,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -27,7 +29,7 @@ from physbench.files import read_regular_file, write_whole
 from physbench.generate import GenerationProgress, require_hdf5_name
 from physbench.lock import hold_lock
 from physbench.machine import count_cores
-from physbench.recipe import Recipe
+from physbench.recipe import SPLITS, Recipe
 from physbench.resolve import resolve_recipe
 from physbench.scene import Span, Streams
 from physbench.storage.block import Block, layout_for, make_block, spans
@@ -49,6 +51,9 @@ see the folder."""
 
 MOST_PLAN = 1 << 20
 """Bytes of that file."""
+
+SHARD = re.compile(rf"({'|'.join(SPLITS)})-\d{{10}}\.h5")
+"""The name of a shard."""
 
 PATIENCE = 600.0
 """Seconds in which a lost scheduler must come back."""
@@ -115,15 +120,17 @@ def generate_shards(
     if not 1 <= shard_size < 1 << 32 or shard_size % BLOCK:
         raise RecipeError(f"a shard has a multiple of {BLOCK} sequences, not {shard_size}")
     plan = f'{{"shard_size":{shard_size},"recipe":{recipe.to_json()}}}'
-    _prepare(folder, plan, overwrite=overwrite)
-    if (folder / INDEX).exists():
-        return folder / INDEX
+    _make_folder(folder)
     package, stretches = __version__, cut_into_shards(recipe, shard_size)
     tasks = [ShardTask(recipe, span, str(folder.absolute()), plan, recipe.name, package) for span in stretches]
-    with hold_lock(folder, patience=0.0), _clean(folder):
-        workers = count_cores() if workers is None else workers
-        shards = _work_off(tasks, engine or parts_of(recipe.generator).engine, workers, scheduler, progress)
-        return _write_index(recipe, folder, shards)
+    with hold_lock(folder, patience=0.0):
+        _prepare(folder, plan, overwrite=overwrite)
+        if (folder / INDEX).exists():
+            return folder / INDEX
+        with _clean(folder):
+            workers = count_cores() if workers is None else workers
+            shards = _work_off(tasks, engine or parts_of(recipe.generator).engine, workers, scheduler, progress)
+            return _write_index(recipe, folder, shards)
 
 
 def cut_into_shards(recipe: Recipe, shard_size: int) -> list[Span]:
@@ -186,22 +193,35 @@ def join_shards(
             done += len(span)
             if progress:
                 progress(GenerationProgress(done, recipe.sequences, resumed))
-        seal(journal, path, overwrite=overwrite)
-    if open_dataset(path).attributes["content_sha256"] != file.attributes["content_sha256"]:
-        path.unlink()
-        raise StorageError(f"the shards of {file.path} are not what its digest says: `physbench verify` tells which")
+
+        def require_stated(digest: str) -> None:
+            if digest != file.attributes["content_sha256"]:
+                journal.discard()
+                raise StorageError(
+                    f"the shards of {file.path} are not what its digest says: `physbench verify` tells which"
+                )
+
+        seal(journal, path, overwrite=overwrite, check=require_stated)
     return path
 
 
-def _prepare(folder: Path, plan: str, *, overwrite: bool) -> None:
-    """Make the folder of the shards, or see that the one that is there is for the same ones."""
+def _make_folder(folder: Path) -> None:
+    """Make the folder of the shards, unless it is there."""
     if folder.exists() and not folder.is_dir():
         raise StorageError(f"{folder} is a file: shards are written into a folder")
     if not folder.absolute().parent.is_dir():
         raise StorageError(f"there is no folder {folder.absolute().parent}")
     folder.mkdir(exist_ok=True)
+
+
+def _prepare(folder: Path, plan: str, *, overwrite: bool) -> None:
+    """See that a folder is empty or for the same shards; with overwrite, remove other shards, and never anything else.
+
+    The caller holds the lock of the folder.
+    """
     there = read_regular_file(folder / PLAN, MOST_PLAN).decode(errors="replace") if (folder / PLAN).exists() else None
-    if there is None and any(not path.name.startswith(".") for path in folder.iterdir()):
+    is_free = there is None and all(path.name.startswith(".") for path in folder.iterdir())
+    if not is_free and not (there is not None and _is_plan(there)):
         raise StorageError(f"{folder} holds other files: give a folder that is empty or does not exist")
     if there is not None and not overwrite:
         if there != plan:
@@ -211,9 +231,19 @@ def _prepare(folder: Path, plan: str, *, overwrite: bool) -> None:
             )
         return
     (folder / INDEX).unlink(missing_ok=True)
-    for path in folder.glob("*.h5"):
-        path.unlink()
+    for path in folder.iterdir():
+        if SHARD.fullmatch(path.name):
+            path.unlink()
     write_whole(folder / PLAN, plan)
+
+
+def _is_plan(text: str) -> bool:
+    """Return whether a text is a plan of shards, and not the recipe of a training or of anything else."""
+    try:
+        told: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(told, dict) and cast("dict[str, Any]", told).keys() == {"shard_size", "recipe"}
 
 
 def _work_off(

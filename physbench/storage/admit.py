@@ -92,7 +92,7 @@ def admit(path: Path, file: h5py.File) -> Admitted:
             f"{path} has format version {version}; this physbench reads versions {' and '.join(map(str, VERSIONS))}"
         )
     for name in ("recipe", "created_with"):
-        _require_object(attributes[name], f"{path}: the attribute {name!r}")
+        require_object(attributes[name], f"{path}: the attribute {name!r}")
     if not members:
         raise HostileFile(f"{path} holds no split")
     budget = path.stat().st_size
@@ -298,7 +298,7 @@ def _text(owner: h5py.Group, name: str, where: object) -> str:
     return text
 
 
-def _require_object(text: str, where: str) -> None:
+def require_object(text: str, where: str) -> None:
     """Refuse a text that is not a JSON object, or whose `parameters` are not one."""
     try:
         told = json.loads(text)

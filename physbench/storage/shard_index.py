@@ -20,6 +20,7 @@ from physbench.files import read_regular_file, write_whole
 from physbench.plainjson import dump
 from physbench.recipe import MAX_SEQUENCES, SPLITS
 from physbench.scene import Span
+from physbench.storage.admit import require_object
 from physbench.storage.layout import BLOCK
 
 INDEX = "index.json"
@@ -103,6 +104,8 @@ def read_index(path: Path) -> ShardIndex:
         version = str(content.get("format_version"))[:40]
         raise HostileFile(f"{path} has format version {version}; this physbench reads version {VERSION}")
     texts = {name: _require_text(content, name, path) for name in TEXTS}
+    for name in ("recipe", "created_with"):
+        require_object(texts[name], f"{path}: {name!r}")
     splits = _require_recipe(texts, path)
     digests: Any = content.get("digests")
     if not isinstance(digests, dict) or set(cast("dict[str, Any]", digests)) != set(splits):

@@ -36,6 +36,7 @@ class ShardedFile(File):
         if index is not None:
             self.__dict__["index"] = index
         self._open: OrderedDict[str, Split] = OrderedDict()
+        self._forms: dict[str, tuple[Layout, dict[str, int]]] = {}  # of the first shard of each split that was opened
         self._lock = threading.Lock()
 
     @cached_property
@@ -108,6 +109,9 @@ class ShardedFile(File):
             )
         if file.admitted.sizes[shard.split].get("M", 0) != shard.events:
             raise DamagedFile(f"{path} holds another number of events than {self.path.name} says")
+        alike = {axis: size for axis, size in file.admitted.sizes[shard.split].items() if axis not in "NOM"}
+        if self._forms.setdefault(shard.split, (file.layout, alike)) != (file.layout, alike):
+            raise DamagedFile(f"{path} holds arrays of other sizes than the other shards of {shard.split}")
         return file
 
 

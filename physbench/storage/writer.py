@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,13 @@ def workings_of(path: Path) -> Path:
     return path.with_name(path.name + ".partial")
 
 
-def seal(journal: DatasetJournal, path: Path, *, overwrite: bool = False) -> None:
-    """Make the dataset file of a complete journal, check it and give it its name. The journal is gone afterwards."""
+def seal(
+    journal: DatasetJournal, path: Path, *, overwrite: bool = False, check: Callable[[str], None] | None = None
+) -> None:
+    """Make the dataset file of a complete journal, check it and give it its name. The journal is gone afterwards.
+
+    check: is told the digest of the content, and may refuse it before there is a file.
+    """
     recipe = journal.recipe
     if [record.span for record in journal.records] != spans(recipe):
         raise StorageError(f"{journal.directory} is not complete: run its command again")
@@ -40,13 +45,16 @@ def seal(journal: DatasetJournal, path: Path, *, overwrite: bool = False) -> Non
         records = [record for record in journal.records if record.span.split == split]
         members[split], text, end = _split(journal, split, records, end)
         texts += text
+    digest = text_digest(texts)
+    if check:
+        check(digest)
     attributes: dict[str, str | int] = {
         "format": FORMAT,
         "format_version": journal.layout.version,
         "dataset": recipe.name,
         "recipe": recipe.to_json(),
         "recipe_sha256": recipe.sha256,
-        "content_sha256": text_digest(texts),
+        "content_sha256": digest,
         "created_with": json.dumps(_versions()),
     }
     superblock, body = skeleton(Group(members, attributes), end)

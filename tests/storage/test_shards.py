@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from click.testing import Result
 import physbench
 from physbench import registry
 from physbench.errors import DamagedFile, HostileFile, PhysbenchError, RecipeError, StorageError
+from physbench.lock import hold_lock
 from physbench.recipe import Excerpt, Recipe
 from physbench.scene import Span
 from physbench.shards import generate_shards, join_shards
@@ -193,6 +195,29 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
         generate_shards(SMALL, tmp_path / "not" / "there")
 
 
+def test_a_folder_of_something_else_that_has_a_recipe_is_refused(tmp_path: Path) -> None:
+    """The folder of a training run has a recipe.json, too."""
+    (tmp_path / "recipe.json").write_text('{"model": "conv3"}')
+    (tmp_path / "mine.h5").write_bytes(b"mine")
+    for overwrite in (False, True):
+        with pytest.raises(StorageError, match="holds other files"):
+            generate_shards(SMALL, tmp_path, overwrite=overwrite)
+    assert (tmp_path / "mine.h5").read_bytes() == b"mine" and "conv3" in (tmp_path / "recipe.json").read_text()
+
+
+def test_only_shards_are_replaced(shards: Path) -> None:
+    (shards / "notes.h5").write_bytes(b"mine")
+    generate_shards(replace(SMALL, seed=5), shards, shard_size=512, workers=1, overwrite=True)
+    assert (shards / "notes.h5").read_bytes() == b"mine" and physbench.open(shards).recipe["seed"] == 5
+
+
+def test_nothing_is_removed_while_another_process_is_at_work(shards: Path) -> None:
+    before = sorted(path.name for path in shards.iterdir())
+    with hold_lock(shards), pytest.raises(StorageError, match="another process is at work"):
+        generate_shards(replace(SMALL, seed=5), shards, shard_size=512, workers=1, overwrite=True)
+    assert sorted(path.name for path in shards.iterdir()) == before
+
+
 @pytest.mark.parametrize("size", [0, -256, 100, 257])
 def test_a_shard_holds_whole_blocks(size: int, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="a multiple of 256"):
@@ -227,6 +252,7 @@ SPOILS: dict[str, Callable[[dict[str, Any]], object]] = {
     "control characters": lambda index: index.update(dataset="balls\u001b[2J"),
     "digests of other splits": lambda index: index.update(digests={"training": "0"}),
     "another version": lambda index: index.update(format_version=2),
+    "versions that are no object": lambda index: index.update(created_with="hello"),
     "another kind of file": lambda index: index.update(format="zarr"),
 }
 
@@ -260,6 +286,20 @@ def test_a_shard_of_another_dataset_is_refused(shards: Path, tmp_path: Path) -> 
     shutil.copy(shards / "training-0000000000.h5", shards / "training-0000000256.h5")
     with pytest.raises(DamagedFile, match="made from another recipe"):
         physbench.verify(shards)
+
+
+def test_a_shard_of_other_sizes_is_refused_whatever_it_says(shards: Path, tmp_path: Path) -> None:
+    other = generate_shards(replace(SMALL, frames=7), tmp_path / "other", shard_size=256, workers=1).parent
+    index = physbench.open(shards).index
+    text = index.shard_recipe(index.shards[1])
+    name = "training-0000000256.h5"
+    with h5py.File(other / name, "r+") as file:
+        file.attrs["recipe"], file.attrs["recipe_sha256"] = text, hashlib.sha256(text.encode()).hexdigest()
+        content, events = file.attrs["content_sha256"], len(file["training/events/time"])
+    shutil.copy(other / name, shards / name)
+    rewrite(shards, lambda index: set_shard(index, 1, content_sha256=content, events=events))
+    with pytest.raises(DamagedFile, match="arrays of other sizes than the other shards"):
+        physbench.open(shards)["training"].only("position")[[0, 280]]
 
 
 def test_a_missing_shard_is_named(shards: Path) -> None:
@@ -359,3 +399,7 @@ def test_a_failed_join_leaves_nothing_under_the_name(shards: Path, tmp_path: Pat
     with pytest.raises(PhysbenchError, match="are not what its digest says"):
         join_shards(shards, tmp_path / "x.h5")
     assert os.listdir(tmp_path) == ["shards"]
+    (tmp_path / "x.h5").write_bytes(b"the good old file")
+    with pytest.raises(PhysbenchError, match="are not what its digest says"):
+        join_shards(shards, tmp_path / "x.h5", overwrite=True)
+    assert (tmp_path / "x.h5").read_bytes() == b"the good old file"
