@@ -8,6 +8,7 @@ the digests of its data is ranked; other suites can still be run. The digests of
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -56,6 +57,9 @@ CODES = ("pixels", "random-cnn", "blank")
 
 PRIVILEGED = ("constant-velocity", "oracle", "k-means-true", "k-means-colour-true")
 """The reference rows that are given the ground truth; the others see only frames."""
+
+SUITE_NAME = re.compile(r"[a-z][a-z0-9-]{0,63}")
+"""How a suite may be called, so that tables can hold its name."""
 
 _PINNED: dict[str, Any] = json.loads(Path(__file__).with_name("pins.json").read_text(encoding="utf-8"))
 
@@ -159,6 +163,10 @@ class Suite:
     pins: Pins = field(default=Pins(), repr=False)
 
     def __post_init__(self) -> None:
+        if not SUITE_NAME.fullmatch(self.name):
+            raise RecipeError(
+                f"a suite is called by small letters, digits and hyphens, a letter first, not {self.name[:80]!r}"
+            )
         if not self.tasks or not all(task.askings for task in self.tasks):
             raise RecipeError(f"the suite {self.name!r} asks nothing: it needs tasks, and each of them askings")
         if mixed := [task.name for task in self.tasks if len({asking.shows for asking in task.askings}) > 1]:

@@ -14,8 +14,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from physbench.errors import PhysbenchError
 from physbench.metrics.bootstrap import compare
 from physbench.metrics.sums import Sums, pool
+from physbench.notices import announce
 from physbench_leaderboard.entries import Entry
 from physbench_leaderboard.recompute import ranking_sums
 
@@ -84,15 +86,19 @@ class Contender:
     def contributions(self) -> Sums | None:
         """The contribution of each sequence to the figure that ranks, over all evaluations.
 
-        It is None unless the sums of all evaluations were submitted.
+        It is None unless the sums of all evaluations were submitted, and can be read.
         """
         if self.ranked_by is None or None in self.sums:
             return None
-        parts = [
-            ranking_sums(entry, path, self.ranked_by)
-            for entry, path in zip(self.entries, self.sums, strict=True)
-            if path
-        ]
+        try:
+            parts = [
+                ranking_sums(entry, path, self.ranked_by)
+                for entry, path in zip(self.entries, self.sums, strict=True)
+                if path
+            ]
+        except PhysbenchError as error:  # one bad file must not hide the board
+            announce(f"left out: {error}")
+            return None
         return None if None in parts else pool(part for part in parts if part)
 
 

@@ -15,12 +15,13 @@ from physbench.errors import PhysbenchError, StorageError
 from physbench.evaluation.evaluate import Extent
 from physbench.files import read_regular_file
 from physbench.result import METRIC_VERSION, load_run
+from physbench.suites import SUITE_NAME
 from physbench_leaderboard.submission import Row, SubmissionError, quote, read
 
 MOST_BYTES, MOST_CELLS = 1 << 20, 10_000
 """Of a plan; of a grid."""
 
-PLAIN_MODEL, PLAIN_SUITE = re.compile(r"[a-z0-9][a-z0-9_.+-]{0,63}"), re.compile(r"[a-z][a-z0-9-]{0,63}")
+PLAIN_MODEL = re.compile(r"[a-z0-9][a-z0-9_.+-]{0,63}")
 """What can stand in the name of a file as it is, on every system, and means the same folder nowhere."""
 
 LARGEST_SEED = (1 << 63) - 1
@@ -40,7 +41,7 @@ class GridCell:
 
     def stem(self, size: str) -> str:
         """The name of its file without the ending. No other cell has it, and nothing in it leads elsewhere."""
-        model, suite = _plain(self.model, PLAIN_MODEL), _plain(self.suite, PLAIN_SUITE).replace("_", "-")
+        model, suite = _plain(self.model, PLAIN_MODEL), _plain(self.suite, SUITE_NAME).replace("_", "-")
         return f"{model}__{suite}__{size}__seed{self.seed}"
 
     def __str__(self) -> str:

@@ -74,7 +74,7 @@ def _again(entry: Entry, model: Model, fresh: int | None, progress: Callable[[Pr
         words for key, score in scores.items() if key in entry.rows and (words := _difference(entry.rows[key], score))
     ]
     ranked = suite_of(at.suite).ranked_by
-    if fresh is None or ranked is None:
+    if fresh is None or ranked is None or ranked not in entry.rows or ranked not in scores:
         return Rerun(entry, differences, None, False)
     other = evaluate(model, at.suite, name=at.model, fresh=fresh, batch=row.batch, seed=at.seed, progress=progress)
     words, suspicious = beside_fresh(entry.rows[ranked], other.score(*ranked))

@@ -22,6 +22,7 @@ from physbench.files import open_regular_file, read_regular_file
 from physbench.metrics.pixels import OWN_NOTE
 from physbench.model import TrainingCost
 from physbench.result import COLUMNS, NOTES, is_formula
+from physbench.suites import SUITE_NAME
 
 MOST_BYTES, MOST_ROWS = 10_000_000, 200_000
 
@@ -58,7 +59,7 @@ class SubmissionError(PhysbenchError):
 class Row:
     """A line of a submission: the columns of a result, with their types and patterns. Empty cells are NaN or None."""
 
-    suite: Annotated[str, CellRule("the name of a suite", re.compile(r"[a-z][a-z0-9-]{0,63}"), str)]
+    suite: Annotated[str, CellRule("the name of a suite", SUITE_NAME, str)]
     suite_version: Annotated[int, _WHOLE]
     size: Annotated[str, CellRule("a size", re.compile(r"[a-z][A-Za-z0-9-]{0,39}"), str)]
     task: Annotated[str, CellRule("the name of a task", re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+:-]{0,99}"), str)]

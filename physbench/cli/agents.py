@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,7 @@ def play(
     physbench play space_invaders --policy random --recorder --json
     """
     from physbench_generators.atari.console import require_game
-    from physbench_generators.atari.policies import resolve_policy
+    from physbench_generators.atari.policies import ask, resolve_policy
 
     require_game(game)
     from physbench_baselines.dqn import game_scores
@@ -185,7 +186,8 @@ def play(
                 play_games(player, name=policy, games=episodes, seed=seed, epsilon=epsilon, game=game, progress=show)
             )
         else:
-            told = game_scores.play(player, games=episodes, seed=seed, epsilon=epsilon, game=game, progress=show)
+            chooser = partial(ask, player, name=policy)
+            told = game_scores.play(chooser, games=episodes, seed=seed, epsilon=epsilon, game=game, progress=show)
     if as_json:
         return click.echo(
             dump(

@@ -65,12 +65,21 @@ class Outputs:
 
     def require_sound(self) -> None:
         """Refuse what could not be written or said, before hours of work and not after them."""
-        for path in (path for path in (self.table, self.per_sequence) if path is not None):
+        files = [path for path in (self.table, self.per_sequence) if path is not None]
+        for path in files:
             require_writable(path)
             self._require_new(path)
         if self.report is not None:
             require_folder_for(self.report)
-            self._require_new(self.report / "index.html")
+            if self.report.exists() and not self.report.is_dir():
+                raise StorageError(f"{self.report} is a file: a report is written into a folder")
+            page = self.report / "index.html"
+            if self.report.exists():
+                require_writable(page)
+            self._require_new(page)
+            files += [self.report, page]
+        if len({path.resolve() for path in files}) < len(files):
+            raise StorageError("two of --csv, --per-sequence and --report have the same path: give each its own")
         self.labels  # noqa: B018  (bad ones are refused now)
 
     def _require_new(self, path: Path) -> None:

@@ -374,7 +374,11 @@ def _on_file(suite: Suite, data: Path, split: str) -> Suite:
     ]
     if frames == 1:  # still images: all that can be asked is who owns their pixels
         askings = [replace(asking, frame=0) for asking in askings if isinstance(asking, Still)]
-    askings = [asking for asking in askings if asking.frames <= frames]
+    askings = [
+        asking
+        for asking in askings
+        if asking.frames <= frames and not (isinstance(asking, Window) and asking.frames <= asking.context)
+    ]
     if not askings:
         raise RecipeError(f"{data} has {frames} frames a sequence: too few for anything that {suite.name} asks")
     stem = (

@@ -22,7 +22,7 @@ from physbench.files import write_whole
 from physbench.lock import hold_lock
 from physbench.npz import read_npz
 from physbench.recipe import Recipe, mix, resolve_split
-from physbench.scene import Scenes, Span, describe_values, find_most, join_scenes
+from physbench.scene import WALL, Scenes, Span, describe_values, find_most, join_scenes
 from physbench.states import Shows
 from physbench.storage.digest import SplitDigest, SplitSummary
 from physbench.storage.display import Display
@@ -153,7 +153,24 @@ class StoredExamples:
         arrays = self._split[start:stop]
         if "features" in arrays and (most := find_most(arrays["features"])):
             raise DamagedFile(f"{self._file.path}: {describe_values(self._split.name, most)}; make the file again")
+        self._require_objects(arrays, events)
         return _examples(np.arange(start, stop), arrays, events, self.display)
+
+    def _require_objects(self, arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]]) -> None:
+        """Refuse labels of objects that the file does not have."""
+        objects = self._split.sizes.get("K")
+        if objects is None:
+            return
+        hit = [column[column != WALL] for name, column in events.items() if name in ("a", "b")]
+        wrong = [
+            *[int(each.max()) + 1 for each in hit if each.size],
+            *[int(arrays[name].max(initial=0)) for name in ("groups",) if name in arrays],
+        ]
+        if max(wrong, default=0) > objects:
+            raise DamagedFile(
+                f"{self._file.path}: {self._split.name} speaks of object {max(wrong)}, and has {objects}: make the file"
+                " again"
+            )
 
     def summarize(self, start: int, stop: int) -> tuple[Examples, SplitSummary | None]:
         return self.examples(start, stop), None

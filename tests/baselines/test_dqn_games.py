@@ -273,6 +273,35 @@ def test_the_command_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wo
     assert not (tmp_path / "runs").exists()
 
 
+def too_high(given: Any) -> Any:
+    return np.full(len(given.words), 99)
+
+
+def too_few(given: Any) -> Any:
+    return [1]
+
+
+def in_words(given: Any) -> Any:
+    return "x"
+
+
+@pytest.mark.parametrize("recorder", [[], ["--recorder"]])
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [("too_high", "gave the action 99"), ("too_few", "of shape (1,)"), ("in_words", "gave 'x': it must give an array")],
+)
+def test_an_action_that_is_none_is_one_error(policy: str, words: str, recorder: list[str]) -> None:
+    from click.testing import CliRunner
+
+    from physbench.cli import main
+
+    if recorder and policy == "too_few":
+        pytest.skip("the recorder asks for one game at a time")
+    line = ["play", "space_invaders", "--policy", f"{__name__}:{policy}", "--episodes", "2", *recorder]
+    done = CliRunner().invoke(main, line)
+    assert done.exit_code == 2 and words in done.stderr, done.output
+
+
 @pytest.mark.parametrize("more", [[], ["--recorder"]])
 def test_games_are_played_and_scored(more: list[str]) -> None:
     from click.testing import CliRunner

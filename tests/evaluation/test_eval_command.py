@@ -9,6 +9,7 @@ import io
 import json
 import math
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -495,6 +496,8 @@ def test_results_are_not_overwritten_without_being_asked(cli: Any, option: str) 
     assert cli(*QUICK, option, "x").exit_code == 0
     before = Path("x/index.html" if option == "--report" else "x").read_bytes()
     assert "exists already: use --overwrite" in error_of(cli(*QUICK, option, "x"))
+    if option != "--csv":
+        assert "have the same path" in error_of(cli(*QUICK, option, "y", "--csv", "y"))
     assert Path("x/index.html" if option == "--report" else "x").read_bytes() == before
     assert cli(*QUICK, option, "x", "--overwrite").exit_code == 0
 
@@ -615,6 +618,28 @@ def test_a_file_of_too_few_frames_is_refused(cli: Any, frames: int, suite: str) 
     assert f"has {frames} frames a sequence: too few" in error_of(
         cli("eval", "copy", "--suite", suite, "--data", "short.h5")
     )
+
+
+def test_a_file_with_nothing_to_predict_is_refused(cli: Any) -> None:
+    """The suite asks for the frame after three."""
+    with h5py.File("short.h5", "w") as file:
+        file["test/features"] = np.zeros((3, 2, 6, 6, 3), np.float32)
+    assert "has 3 frames a sequence: too few" in error_of(
+        cli("eval", "copy", "--suite", "pixels", "--data", "short.h5")
+    )
+
+
+@pytest.mark.parametrize(
+    ("array", "suite"), [("events/a", "simulation"), ("events/b", "simulation"), ("groups", "balls")]
+)
+def test_labels_of_objects_that_are_not_there_are_refused(mass: MadeDataset, cli: Any, array: str, suite: str) -> None:
+    shutil.copy(mass.path, "odd.h5")
+    with h5py.File("odd.h5", "r+") as file:
+        values = file["test"][array][...]
+        values.flat[0] = 77
+        file["test"][array][...] = values
+    told = error_of(cli("eval", "copy", "--suite", suite, "--data", "odd.h5"))
+    assert "speaks of object 7" in told, told
 
 
 def test_of_single_images_only_the_owners_of_their_pixels_can_be_asked(cli: Any) -> None:

@@ -448,3 +448,9 @@ def test_a_world_that_can_be_changed_is_refused() -> None:
         RecipeError, match=r"the world loose is of a class that can be changed: write @dataclass\(frozen"
     ):
         replace(usual, generator=Loose())
+
+
+@pytest.mark.parametrize("name", ["my_suite", "Mine", "", "2d", "a" * 65, "a b"])
+def test_a_name_that_no_table_may_hold_is_refused_at_once(name: str) -> None:
+    with pytest.raises(RecipeError, match="a suite is called by small letters"):
+        replace(SUITES["smoke"], name=name)

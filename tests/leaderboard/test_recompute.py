@@ -116,6 +116,9 @@ def test_fresh_data_show_who_knows_the_test_set(
     )
     (cheat,) = verify(learnt, registry.models.get("mean")(), fresh=5)
     assert cheat.suspicious and cheat.fresh is not None and "may know the pinned data" in cheat.fresh
+    rest = Submission(tuple(row for row in submission.rows if row.metric != "relative_bce"))
+    (unranked,) = verify(rest, registry.models.get("mean")(), fresh=5)
+    assert unranked.fresh is None and any("was not submitted" in words for words in unranked.differences)
 
 
 @pytest.mark.parametrize(("metric", "fresh", "words"), [

@@ -21,6 +21,7 @@ from physbench.errors import PhysbenchError
 from physbench.notices import listen
 from physbench.suites import SUITES
 from physbench_leaderboard import pins
+from physbench_leaderboard.estimate import Contender
 from physbench_leaderboard.pins import REFERENCES, bundled_folder
 from physbench_leaderboard.store import MOST_SUMS, add, load_all
 from physbench_leaderboard.submission import SubmissionError, read
@@ -182,6 +183,19 @@ def test_per_sequence_sums_come_along(evaluated: Path, folder: Path) -> None:
     assert found.sums and found.path.with_suffix(".npz").read_bytes() == evaluated.with_suffix(".npz").read_bytes()
     assert load_all(folder)[0].sums == found.path.with_suffix(".npz")
     assert add(evaluated, folder).already and len(names(folder)) == 2
+
+
+def test_sums_that_cannot_be_read_count_as_none(evaluated: Path, folder: Path) -> None:
+    """One bad file must not hide the board."""
+    path = add(evaluated, folder).path.with_suffix(".npz")
+    ranked = ("balls4mass64", "relative_bce")
+    entries = tuple(load_all(folder)[0].entries)
+    assert Contender(entries, (path,), ranked).contributions is not None
+    path.write_bytes(b"junk")
+    said: list[str] = []
+    with listen(said.append):
+        assert Contender(entries, (path,), ranked).contributions is None
+    assert len(said) == 1 and said[0].startswith("left out: ") and path.name in said[0]
 
 
 def test_sums_can_be_submitted_later(evaluated: Path, tmp_path: Path, folder: Path) -> None:

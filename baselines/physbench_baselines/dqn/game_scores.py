@@ -27,7 +27,7 @@ AT_ONCE = 8
 class Chooser(Protocol):
     """A function that chooses actions."""
 
-    def __call__(self, given: Any) -> NDArray[np.int64]: ...
+    def __call__(self, given: Any) -> NDArray[np.int64] | list[int]: ...
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ def resolve_policy(name: str, *, agent: str = "", game: str = "space_invaders") 
 def ask(policy: Policy, given: PolicyInput, *, name: str) -> list[int]:
     """Ask a policy for actions, and raise an error if they are not legal."""
     answer = policy(given)
-    count = len(given.ram)
+    count = len(given.words)
     chosen = np.asarray(answer)
     if chosen.shape != (count,):
         raise RecipeError(

@@ -16,7 +16,7 @@ import click
 
 from physbench import registry
 from physbench.ahead import ahead
-from physbench.errors import PhysbenchError, RecipeError
+from physbench.errors import PhysbenchError, RecipeError, StorageError
 from physbench.files import require_writable, write_whole
 from physbench.machine import count_cores
 from physbench.progress import progress_bar
@@ -32,7 +32,12 @@ if TYPE_CHECKING:
 
 
 def record_tape(
-    recipe: Recipe, path: Path, *, workers: int | None = None, progress: Callable[[int, int], None] | None = None
+    recipe: Recipe,
+    path: Path,
+    *,
+    overwrite: bool = False,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write the tape of a recipe, or continue a run that was stopped.
 
@@ -44,6 +49,8 @@ def record_tape(
     recipe = replace(recipe, generator=untaped)
     parts = path.with_name(f"{path.name}.parts-{recipe.sha256[:16]}")
     require_writable(path)
+    if path.exists() and not overwrite:
+        raise StorageError(f"{path} exists already: use --overwrite to replace it, or another name")
     parts.mkdir(exist_ok=True)
     spans = [span for split in recipe.splits for span in sittings_of(recipe, split)]
     files = {span: parts / f"{span.split}-{span.start}-{span.stop}" for span in spans}
@@ -88,6 +95,7 @@ def record_sitting(recipe: Recipe, span: Span) -> bytes:
 @click.option("--policy", help="Who plays, instead of the policy of the dataset.")
 @click.option("--agent", help="File of the agent that the policy plays.")
 @click.option("--workers", type=int, help="Processes; by default one per core.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 def main(
     dataset: str,
     out: Path,
@@ -97,6 +105,7 @@ def main(
     policy: str | None,
     agent: str | None,
     workers: int | None,
+    overwrite: bool,
 ) -> None:
     """Record the actions of a dataset, so that it can be made again without the agent's network.
 
@@ -111,7 +120,11 @@ def main(
         )
         with progress_bar(f"recording {out.name}") as update:
             record_tape(
-                recipe, out, workers=workers, progress=lambda done, total: update(done, total, f"recording {out.name}")
+                recipe,
+                out,
+                overwrite=overwrite,
+                workers=workers,
+                progress=lambda done, total: update(done, total, f"recording {out.name}"),
             )
     except PhysbenchError as error:
         raise click.ClickException(str(error)) from None

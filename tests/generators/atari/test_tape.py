@@ -234,6 +234,10 @@ def test_the_command_writes_a_tape(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, words)
     assert not done.exit_code and "2 sequences" in done.output
     assert load_tape(str(out)).header["rules"]["policy"] == "random"
+    before = out.read_bytes()
+    again = CliRunner().invoke(main, words)
+    assert again.exit_code and "exists already: use --overwrite" in again.output and out.read_bytes() == before
+    assert CliRunner().invoke(main, [*words, "--overwrite"]).exit_code == 0 and out.read_bytes() == before
     done = CliRunner().invoke(main, ["balls", str(tmp_path / "y.tape")])
     assert done.exit_code and "the world balls has no tapes" in done.output
 
