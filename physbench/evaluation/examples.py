@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -75,6 +75,10 @@ class Source(Protocol):
         """Take down what the next sequences add, wherever they were asked for."""
         ...
 
+    def curtains(self, start: int, stop: int) -> NDArray[Any] | None:
+        """Return where the curtain of each sequence is, (B, 4), all zeros without one; None where nothing says it."""
+        ...
+
     def digest(self, count: int) -> str:
         """Return the digest of the first sequences, after they were asked for in order."""
         ...
@@ -94,6 +98,7 @@ class Made:
         self.display.require(recipe.name, recipe.generator.arrays)
         self._scenes, self._split = _maker_of(recipe), split
         self._digest = SplitDigest(split, recipe.generator.arrays)
+        self._has_curtains = "curtain" in recipe.generator.arrays
         self.shape, self.frames = self.display.shape(recipe.generator.shape, recipe.generator.objects), recipe.frames
         self.training_mean = partial(_training_mean, usual or recipe, self.display)
         """A model gets this function. A bound method would give it access to the seed of fresh sequences."""
@@ -118,6 +123,10 @@ class Made:
     def append(self, summary: SplitSummary | None) -> None:
         if summary is not None:
             self._digest.append(summary)
+
+    def curtains(self, start: int, stop: int) -> NDArray[Any] | None:
+        """Make only the curtains."""
+        return self._scenes(self._split, start, stop, ("curtain",)).truth.get("curtain") if self._has_curtains else None
 
     def digest(self, count: int) -> str:
         """Return the digest of all sequences that were made so far."""
@@ -178,12 +187,20 @@ class StoredExamples:
     def append(self, summary: SplitSummary | None) -> None:
         pass
 
+    def curtains(self, start: int, stop: int) -> NDArray[Any] | None:
+        """Read only the curtains."""
+        return self._split.only("curtain")[start:stop]["curtain"] if "curtain" in self._split.fields else None
+
     def digest(self, count: int) -> str:
         """Return the content digest that the file states."""
         return self._file.attributes["content_sha256"]
 
     def training_mean(self) -> NDArray[np.float32]:
-        """Compute the mean frame of the training split of the file, (H, W, C)."""
+        """Return the mean frame of the training split of the file, (H, W, C), which is computed once."""
+        return self._mean
+
+    @cached_property
+    def _mean(self) -> NDArray[np.float32]:
         if "training" not in self._file:
             raise UnsuitableModel(f"{self._file.path} has no training split to take the mean of")
         split = self._file["training"].only(self.display.array)
@@ -216,12 +233,20 @@ class Plain:
     def append(self, summary: SplitSummary | None) -> None:
         pass
 
+    def curtains(self, start: int, stop: int) -> NDArray[Any] | None:
+        """Return None: such a file says nothing of it."""
+        return None
+
     def digest(self, count: int) -> str:
         """Return the digest of the first sequences."""
         return self._split.digest(count)
 
     def training_mean(self) -> NDArray[np.float32]:
-        """Compute the mean frame of the training split of the file, (H, W, C)."""
+        """Return the mean frame of the training split of the file, (H, W, C), which is computed once."""
+        return self._mean
+
+    @cached_property
+    def _mean(self) -> NDArray[np.float32]:
         split = open_plain(self._path, "training")
         count = min(len(split), MEAN_OF)
         frames = [cast("Any", split.read(number, number + 1)["features"]) for number in range(count)]

@@ -41,13 +41,14 @@ def count_near_curtain(source: Source, count: int, window: Window) -> Sums | Non
     Return None if the data lack the labels for this, or if no sequence has a curtain.
     """
     parts: list[Sums] = []
-    curtained = False
-    for start in range(0, count, AT_ONCE):
-        examples = source.examples(start, min(start + AT_ONCE, count))
+    stretches = [(start, min(start + AT_ONCE, count)) for start in range(0, count, AT_ONCE)]
+    if not any((places := source.curtains(*stretch)) is not None and places.any() for stretch in stretches):
+        return None
+    for stretch in stretches:
+        examples = source.examples(*stretch)
         if examples.groups is None or not {"curtain", "visible"} <= examples.truth.keys():
             return None
         curtain, visible = examples.truth["curtain"], examples.truth["visible"]
-        curtained = curtained or bool(curtain.any())
         parts.append(
             count_on(
                 examples.frames[:, : window.frames],
@@ -56,7 +57,7 @@ def count_near_curtain(source: Source, count: int, window: Window) -> Sums | Non
                 curtain,
             )
         )
-    return join(parts) if curtained else None
+    return join(parts)
 
 
 def count_pinned() -> dict[tuple[str, int, int], tuple[tuple[int, int], ...]]:

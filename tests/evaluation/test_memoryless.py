@@ -15,6 +15,7 @@ import physbench
 from physbench import registry
 from physbench.evaluation.evaluate import extent
 from physbench.evaluation.evaluation_journal import EvaluationJournal
+from physbench.evaluation.examples import Examples, Made
 from physbench.evaluation.memoryless import memoryless_rates
 from physbench.evaluation.predictions import open_predictions, predict, score
 from physbench.model import Batch, Bernoulli, Likelihood, Prediction
@@ -149,3 +150,19 @@ def test_without_a_curtain_there_are_no_rates_and_no_figure(tmp_path: Path) -> N
     chosen = extent("balls", data=path)
     assert memoryless_rates(chosen, chosen.suite.tasks[0], chosen.suite.tasks[0].askings[0]) is None  # type: ignore[arg-type]
     assert not any(score.metric == "permanence_bce" for score in physbench.evaluate(Blank(), "balls", data=path).scores)
+
+
+@pytest.mark.parametrize("suite", ["balls", "curtain"])
+def test_no_frame_is_made_to_learn_that_there_is_no_curtain(suite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And none that lies behind the first curtain."""
+    asked: list[int] = []
+    examples = Made.examples
+
+    def count(self: Made, start: int, stop: int) -> Examples:
+        asked.append(stop - start)
+        return examples(self, start, stop)
+
+    monkeypatch.setattr(Made, "examples", count)
+    chosen = extent(suite, limit=70, fresh=3)
+    found = memoryless_rates(chosen, chosen.suite.tasks[0], chosen.suite.tasks[0].askings[0])  # type: ignore[arg-type]
+    assert (found is None, sum(asked)) == ((True, 0) if suite == "balls" else (False, 70))
