@@ -34,10 +34,6 @@ class SplitDigest:
         self._sizes: dict[str, int] = {}
         self._count = 0
 
-    def add(self, scenes: Scenes) -> None:
-        """Add the next sequences."""
-        self.append(self.summarize(scenes))
-
     def summarize(self, scenes: Scenes) -> SplitSummary:
         """Work out what scenes add, without adding it: that can be done anywhere, and in any order."""
         arrays, count = scenes.arrays(), len(scenes)
