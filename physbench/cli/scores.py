@@ -306,7 +306,8 @@ def evaluate(entry: ModelOptions, outputs: Outputs, team: WorkerOptions, resume:
                 )
             except KeyboardInterrupt:
                 same = "Without --restart, the" if resume is False else "The"
-                click.echo("\nStopped." + (f" {same} same command goes on from there." if journal else ""), err=True)
+                kept = journal is not None and journal.count_finished() > 0
+                click.echo("\nStopped." + (f" {same} same command goes on from there." if kept else ""), err=True)
                 sys.exit(STOPPED)
         say_default(place)
         outputs.hand_out(

@@ -10,6 +10,7 @@ import io
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physbench import cache
+from physbench.errors import StorageError
 from physbench.files import write_whole
 from physbench.metrics.sums import Sums, ratio
+from physbench.notices import announce
 from physbench.npz import read_npz
 
 Figures = dict[tuple[str, str], Sums]  # task, metric -> (N, steps)
@@ -44,17 +47,21 @@ class EvaluationJournal:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._keeps = True
 
     @classmethod
     def of(cls, identity: Mapping[str, Any]) -> EvaluationJournal:
         """Return the journal of an evaluation, in the cache folder."""
         evaluations = cache.directory() / "evaluations"
-        cache.make_room(evaluations, cache.LIMIT)
+        with suppress(OSError):
+            cache.make_room(evaluations, cache.LIMIT)
         return cls(evaluations / hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32])
 
     def count_finished(self) -> int:
         """Count the finished blocks."""
-        return len(list(self._folder.glob("*.npz"))) if self._folder.is_dir() else 0
+        with suppress(OSError):
+            return len(list(self._folder.glob("*.npz")))
+        return 0
 
     def read(self, task: str, start: int) -> Part | None:
         """Read a block; return None if it is missing or damaged, because it can be made again."""
@@ -73,7 +80,20 @@ class EvaluationJournal:
         return Part(figures, notes)
 
     def write(self, task: str, start: int, part: Part) -> None:
-        """Write a block, completely or not at all."""
+        """Write a block, completely or not at all.
+
+        If nothing can be written, that is announced once, and the evaluation goes on without a journal.
+        """
+        if not self._keeps:
+            return
+        try:
+            self._write(task, start, part)
+        except (OSError, StorageError) as error:
+            self._keeps = False
+            reason = (isinstance(error, OSError) and error.strerror) or error
+            announce(f"{self._folder} cannot be written ({reason}): if this evaluation is stopped, it begins anew")
+
+    def _write(self, task: str, start: int, part: Part) -> None:
         arrays: dict[str, NDArray[Any]] = {
             "notes": np.array(part.notes, np.str_),
             "figures": np.array(list(part.figures), np.str_),

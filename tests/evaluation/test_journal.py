@@ -19,8 +19,10 @@ import pytest
 
 import physbench
 from physbench import cache
+from physbench.evaluation import evaluation_journal
 from physbench.evaluation.evaluation_journal import EvaluationJournal, Part
 from physbench.metrics.sums import Sums
+from physbench.notices import listen
 from physbench_baselines.reference import Copy, Mean
 from tests.evaluation.test_order import require_identical
 from tests.evaluation.test_window import Sure
@@ -114,6 +116,23 @@ def test_who_asks_for_something_else_begins_anew(
         result = cli(*words, *extra)
         assert result.exit_code == 130 and "going on" not in result.stderr
     assert len(list((own_cache / "evaluations").iterdir())) == 2
+
+
+def test_where_nothing_can_be_kept_it_is_said_and_the_evaluation_goes_on(
+    tmp_path: Path, cli: Any, stopped: type[Stopped], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PHYSBENCH_CACHE", str(tmp_path / "file" / "cache"))
+    said: list[str] = []
+    monkeypatch.setattr(evaluation_journal, "announce", said.append)
+    words = ["eval", "copy", "--suite", "curtain", "--limit", "6", "--batch", "2", "--json"]
+    stopped.left = 3
+    result = cli(*words)
+    assert result.exit_code == 0 and json.loads(result.stdout)["scores"]
+    assert len(said) == 1 and "cannot be written (Not a directory): if this evaluation is stopped" in said[0]
+    stopped.left = 2
+    result = cli(*words)
+    assert result.exit_code == 130 and "goes on from there" not in result.stderr
 
 
 @pytest.mark.parametrize("model", [["copy"], ["--model", "physbench_baselines.reference:Copy"]])
@@ -273,12 +292,15 @@ def test_a_block_with_a_flipped_byte_reads_as_it_was_or_not_at_all(tmp_path: Pat
 
 
 def test_a_block_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
     def full(*_: Any, **__: Any) -> None:
         raise OSError("no space left")
 
     monkeypatch.setattr(np, "savez", full)
-    with pytest.raises(OSError, match="no space"):
+    with listen(said.append):
         EvaluationJournal(tmp_path).write("toy", 0, Part({}))
+    assert len(said) == 1 and "no space left" in said[0]
     assert EvaluationJournal(tmp_path).read("toy", 0) is None and EvaluationJournal(tmp_path).count_finished() == 0
 
 
