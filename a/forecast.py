@@ -1,6 +1,6 @@
-
 from physbench_baselines.reference import Copy
 from tests.evaluation.test_journal import Stopped
+
 
 class Mine(Copy):
     begin = Stopped.begin

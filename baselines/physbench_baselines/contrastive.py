@@ -18,7 +18,7 @@ There is no published code, and the paper does not decide the following:
 - m, the number of feature maps of a slot, is 1, which the paper calls the style of C-SWM.
 - There is no activation between the convolution of 1 x 1 and the linear layer that all slots share: the paper names
   none.
-- g starts as the identity. P starts as one too, so an untrained model predicts that nothing changes.
+- g starts as the identity. P adds the messages of fresh weights from the start.
 - The distance to other codes is measured as in C-SWM's published experiments: between a state and the one that a
   permutation of the batch puts in its place, where some may stay in place. sigma is 1/2 and the hinge 1.
 

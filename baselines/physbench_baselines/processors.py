@@ -8,7 +8,7 @@ processors have the same signature: z (B, N, D), action (B, A) or None -> z (B, 
 The paper says that messages come from a perceptron of three layers. It does not say how they are gathered, or how a
 thing uses them. Here z_k becomes z_k + the sum (or the mean) over i of M(z_k, z_i), where each pass has its own M, and
 i goes through all things, k among them. The paper says that the adjacency of Deep Sets is the identity, so there i is
-only k. A processor that has learnt nothing leaves z as it is.
+only k. The weights of M start as those of any layer, so a processor that has learnt nothing adds random messages.
 """
 
 from __future__ import annotations

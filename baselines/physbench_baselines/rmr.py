@@ -8,9 +8,9 @@ between networks of pixels. There is no published code, and the paper does not d
   with which a small model learns much sooner.
 - How places are scaled. Here the side of the box is 1.
 - In which form f gets the places. f is linear in the three last states, so it may as well get the newest state and the
-  two steps between them, each scaled to a size near 1. Since P leaves z as it is until it has learnt something, g
-  predicts how far the next place is from straight flight. As long as D is well above 6, an MPNN and Deep Sets can
-  represent the same functions as with places alone, and they learn them sooner.
+  two steps between them, each scaled to a size near 1. g predicts how far the next place is from straight flight. As
+  long as D is well above 6, an MPNN and Deep Sets can represent the same functions as with places alone, and they learn
+  them sooner.
 - How one byte of a memory is distinguished from another. f sees the address as a one-hot vector beside the bits, and is
   still linear.
 - How often messages pass between the bytes of a memory. Here it is once, and twice between balls as in the paper.

@@ -24,7 +24,8 @@ drawn, so its gradient is that of VIMCO's score function.
 
 Where neither the paper nor the code decides something for R-SQAIR: gamma goes into the four layers that see the last
 frame's object (the RNN over objects, the head of where, the object's GRU, the prior's GRU). They then have as many
-additional weights as the paper gives for the memory core. An absent object has no effect.
+additional weights as the paper gives for the memory core. In the interaction network an absent object has no effect;
+the memory core keeps its row, to which the others attend, and in the paper's form also sees where and what it was.
 
 Shapes: R rows, where row b * K + k is particle k of sequence b; N slots; L x L pixels of one channel, or H x W of
 larger frames.
@@ -38,7 +39,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from physbench.errors import ModelError, UnsuitableModel
+from physbench.errors import ModelError, TrainingError, UnsuitableModel
 from physbench.model import Gaussian
 from physbench_baselines import chance
 from physbench_baselines.noise import draw_normal, draw_uniform
@@ -311,12 +312,19 @@ class Sqair(nn.Module):
         return Losses(total, figures)
 
     def _optimizer(self, recipe: TrainingRecipe) -> torch.optim.Optimizer:
-        """Return the paper's optimizer: TensorFlow's RMSProp differs from torch's."""
-        if recipe.optimizer == "rmsprop":
-            return TensorFlowRmsProp(
-                self.parameters(), recipe.learning_rate, recipe.smoothing, recipe.momentum, recipe.epsilon
+        """Return the paper's optimizer, TensorFlow's RMSProp, which differs from torch's; or Adam."""
+        if recipe.optimizer == "adam":
+            return torch.optim.Adam(
+                self.parameters(), recipe.learning_rate, recipe.betas, recipe.epsilon, recipe.weight_decay
             )
-        return torch.optim.Adam(self.parameters(), recipe.learning_rate, recipe.betas, recipe.epsilon)
+        if recipe.optimizer != "rmsprop" or recipe.weight_decay:
+            raise TrainingError(
+                f"{recipe.model} learns by rmsprop without weight decay, as in its paper, or by adam: give --optimizer"
+                " adam"
+            )
+        return TensorFlowRmsProp(
+            self.parameters(), recipe.learning_rate, recipe.smoothing, recipe.momentum, recipe.epsilon
+        )
 
     def begin(self, seeds: Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0) -> State:
         """Return the state before the first frame.

@@ -94,7 +94,9 @@ ARCHITECTURE = Architecture(
     paper="https://arxiv.org/abs/1910.05231",
     stopping=StoppingRule(
         "until the bound has not improved for 10 epochs",
-        lambda recipe, steps, ended: ended == "patience" and recipe.batch >= 32,
+        lambda recipe, steps, ended: (
+            ended == "patience" and recipe.batch >= 32 and recipe.patience >= 10 and recipe.epoch >= 50_000
+        ),
     ),
     variants={
         f"{name}{suffix}": {"": replace(sizes, relation=relation)}

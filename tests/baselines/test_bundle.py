@@ -356,19 +356,20 @@ def test_whether_a_model_can_be_told_the_actions_of_a_suite_is_known_without_a_g
 
 
 @pytest.mark.parametrize(
-    ("changed", "ended", "short"),
+    ("changed", "ended", "at", "short"),
     [
-        ({}, "patience", False),
-        ({}, "time", True),
-        ({"patience": 2}, "patience", True),
-        ({"epoch": 90}, "patience", True),
+        ({}, "patience", 4, False),
+        ({}, "patience", 1, True),  # a result of before it was resumed
+        ({}, "time", 4, True),
+        ({"patience": 2}, "patience", 4, True),
+        ({"epoch": 90}, "patience", 4, True),
     ],
 )
 def test_only_a_run_as_long_as_the_papers_is_not_called_short(
-    run: Path, changed: dict[str, int], ended: str, short: bool
+    run: Path, changed: dict[str, int], ended: str, at: int, short: bool
 ) -> None:
     (run / "recipe.json").write_text(recipe(**changed).to_json())
-    (run / "result.json").write_text(json.dumps({"ended": ended, "step": 1}))
+    (run / "result.json").write_text(json.dumps({"ended": ended, "step": at}))
     card = RunCard.from_mapping(dict(checkpoint.load(run / "best.safetensors").card), place=run)
     told = origin.header(card, find_architecture("nem"), run, "tiny")["training"]
     assert (told is not None) == short

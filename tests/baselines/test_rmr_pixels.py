@@ -186,6 +186,8 @@ def test_a_file_may_have_a_name_that_looks_like_a_part(tmp_path: Path) -> None:
 def test_cards_keep_no_folders() -> None:
     assert drop_folders("/a/b/run") == drop_folders("/a,b/run") == "run" and drop_folders("r-nem") == "r-nem"
     assert drop_folders("encoder=/a/run,processor=x/y.safetensors") == "encoder=run,processor=y.safetensors"
+    assert drop_folders("/home/lr=0.1/best.safetensors") == "best.safetensors"
+    assert drop_folders("encoder=/a,b/lr=0.1/c.safetensors,attention=d") == "encoder=c.safetensors,attention=d"
 
 
 @pytest.mark.parametrize(

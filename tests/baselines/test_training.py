@@ -33,6 +33,7 @@ from physbench_baselines.training.initial import network_of
 from physbench_baselines.training.keep import card_of
 from physbench_baselines.training.learning_curves import curves
 from physbench_baselines.training.loop import LoopState, TrainingProgress
+from physbench_baselines.training.preflight import usual_recipe
 from physbench_baselines.training.run import train
 from physbench_baselines.training.score import validate
 from physbench_baselines.training.sources import source_of
@@ -456,6 +457,34 @@ def test_patience_ends_a_run_without_a_limit(tmp_path: Path) -> None:
     assert (
         checkpoint.inspect(tmp_path / "run" / "last.safetensors").card["training"] is None
     )  # as long as the paper did
+
+
+@pytest.mark.parametrize("epoch", [16, 18, 19])
+def test_patience_is_counted_in_validations(epoch: int, tmp_path: Path) -> None:
+    """Also where an epoch is no whole number of batches."""
+    recipe = toy(learning_rate=1e-30, decay=0.0, frames=(4,), averaging=0.0, epoch=epoch, patience=2, evaluate_every=0)
+    result = train(recipe, tmp_path / "run", device="cpu")
+    assert (result.ended, result.best_step, result.step) == ("patience", 4, 12)
+
+
+@pytest.mark.parametrize("optimizer", [{"optimizer": "sgd"}, {"optimizer": "adamw"}, {"weight_decay": 0.5}])
+def test_an_optimizer_that_sqair_has_not_is_refused(optimizer: dict[str, Any], tmp_path: Path) -> None:
+    recipe = usual_recipe(
+        "sqair", data="balls4mass64-crop50", batch=2, frames=(2,), validation=2, scored=0, **optimizer
+    )
+    with pytest.raises(TrainingError, match="learns by rmsprop without weight decay"):
+        train(recipe, tmp_path / "run", steps=1, device="cpu", workers=0)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_batch_that_is_learnt_from_as_a_whole_is_not_taken_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = type(network_of(toy()))
+    monkeypatch.setattr(network, "separable", False, raising=False)
+    with pytest.raises(TrainingError, match="cannot be taken in 2 parts"):
+        train(toy(accumulate=2), tmp_path / "run", steps=1, device="cpu", workers=0)
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_clock_drives_the_schedule_and_goes_on_after_resuming(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def play(
 ) -> GameScores:
     """Play this many games to their end.
 
-    Each begins with 0 to 30 no-ops, drawn from the seed and the game's number. epsilon: share of random actions. The
+    Each begins with 0 to 29 no-ops, drawn from the seed and the game's number. epsilon: share of random actions. The
     games are divided among the places side by side beforehand: if the games that end first counted, short games would
     count for more.
     """

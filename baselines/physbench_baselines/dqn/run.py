@@ -2,7 +2,8 @@
 
 The folder holds recipe.json, log.csv, state.safetensors (everything that the next update depends on), last.safetensors
 and best.safetensors (agents; the best one by the mean score of the agent's own last games). With a number of steps, a
-run that was stopped and resumed ends like one that was not.
+run of PQN that was stopped and resumed ends like one that was not; one of the method of Nature fills its replay anew,
+and begins with the learning network as its target.
 """
 
 from __future__ import annotations

@@ -147,7 +147,8 @@ def page(card: Mapping[str, Any], *, size: int) -> str:
             ]
         )
     parts.append(
-        "Scores are of whole games of three lives, frame skip 4, no sticky actions, 0 to 30 no-ops before each game;"
+        "Scores are of whole games of three lives, frame skip 4, no sticky actions, 0 to 29 no-ops before each"
+        " game (0 to 30 in the lanes);"
         " the intervals are from a bootstrap over games. The agent and random actions play in ale-py's vector"
         " environment; the demonstrator needs the memory, and plays in the lanes of training."
     )

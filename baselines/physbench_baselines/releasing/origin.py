@@ -68,8 +68,11 @@ def _bare(stage: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _why_it_ended(run: Path) -> str | None:
-    """Return why a run ended, or None if it goes on."""
-    return (Folder(run).result() or (None,))[0]
+    """Return why a run ended, or None if it goes on, as it does where the result is of an earlier step."""
+    folder = Folder(run)
+    ended, at = folder.result() or (None, 0)
+    reached = load_run_state(folder.last).get("step") if folder.last.exists() else at
+    return ended if at == reached else None
 
 
 def spread(rows: Sequence[T], most: int) -> list[T]:

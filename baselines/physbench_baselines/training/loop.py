@@ -306,8 +306,8 @@ class Loop:
     def _out_of_patience(self) -> bool:
         """Return whether validation has stopped improving; the paper trained until then."""
         state = self.state
-        without = (state.evaluated - state.best_step) * self.recipe.batch
-        return state.best_step >= 0 and without >= self.recipe.patience * self.source.epoch
+        epoch = max(self.source.epoch // self.recipe.batch, 1)  # in steps, as between validations
+        return state.best_step >= 0 and state.evaluated - state.best_step >= self.recipe.patience * epoch
 
     def _save(self) -> None:
         self._settle()

@@ -5,6 +5,7 @@ The processor of a model of states is reused by a model of frames; it is frozen 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     import torch
 
     from physbench_baselines.training_stages import Stage
+
+
+PART = r"[A-Za-z_][\w.]*"
+"""How the name of a part is written."""
 
 
 def names_parts(text: str) -> bool:
@@ -40,9 +45,9 @@ def split_parts(text: str) -> list[tuple[str, str]]:
 
 def drop_folders(text: str) -> str:
     """Return weights, of a network or of parts, without the folders that they lie in."""
-    if "=" not in text:
+    if not re.match(f"{PART}=", text):
         return Path(text).name
-    named = (each.rpartition("=") for each in text.split(","))
+    named = (each.partition("=") for each in re.split(f",(?={PART}=)", text))
     return ",".join(f"{part}{equals}{Path(source).name}" for part, equals, source in named)
 
 

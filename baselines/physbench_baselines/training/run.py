@@ -95,6 +95,11 @@ def train(
             raise TrainingError(
                 f"{recipe.model} learns from a batch as a whole, which processes cannot share out: train it in one"
             )
+        if recipe.accumulate > 1 and not stepper.traits.separable:
+            raise TrainingError(
+                f"{recipe.model} learns from a batch as a whole, which cannot be taken in {recipe.accumulate} parts:"
+                " leave out --accumulate"
+            )
         state = _restore(folder, stepper) if under_way else LoopState()
         state.minutes_limit = minutes or (0.0 if steps else state.minutes_limit)
         state.steps_limit = steps or (0 if minutes else state.steps_limit)
