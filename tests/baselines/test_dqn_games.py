@@ -219,6 +219,19 @@ def test_a_run_begins_with_other_weights(tmp_path: Path) -> None:
     other = AgentRecipe(**{**SMALL, "hidden": 17}, initial=str(tmp_path / "first"))
     with pytest.raises(TrainingError, match="has other sizes than this run"):
         run.train(other, tmp_path / "third", steps=32, device="cpu")
+    assert not (tmp_path / "third").exists()
+    (tmp_path / "second" / "log.csv").write_text("of something else\n1,2,3\n")
+    with pytest.raises(TrainingError, match=r"log\.csv is not the log of this run"):
+        run.train(None, tmp_path / "second", steps=128, resume=True, device="cpu")
+
+
+def test_a_start_that_is_refused_leaves_no_folder(tmp_path: Path) -> None:
+    from physbench_baselines.dqn import run
+    from physbench_baselines.dqn.agent_recipe import AgentRecipe
+
+    with pytest.raises(PhysbenchError, match="there is no file"):
+        run.train(AgentRecipe(**SMALL, initial=str(tmp_path / "nowhere")), tmp_path / "run", steps=32, device="cpu")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

@@ -86,6 +86,7 @@ def train(
     else:
         recipe = replace(recipe, precision=precision_of(recipe.precision, place))
         require_none(path)
+        _load_initial(recipe)  # refused before there is a folder
         path.mkdir(parents=True, exist_ok=True)
         write_whole(path / "recipe.json", recipe.to_json())
     with (
@@ -109,14 +110,12 @@ class AgentRun:
         if (path / "state.safetensors").exists():
             self._restore()
         else:
-            if recipe.initial:
-                self._begin_with(agentfile.load(file_of(recipe.initial)))
+            if agent := _load_initial(recipe):
+                self._begin_with(agent)
             self.play.lanes.begin()
             write_whole(path / "log.csv", "")
 
     def _begin_with(self, agent: agentfile.Agent) -> None:
-        if agent.sizes != self.recipe.sizes():
-            raise TrainingError(f"the agent {self.recipe.initial} has other sizes than this run: {agent.sizes}")
         self.learner.network.load_state_dict({name: torch.from_numpy(array) for name, array in agent.weights.items()})
         stage = {name: agent.card[name] for name in ("recipe", "steps", "minutes") if name in agent.card}
         self.before = [*agent.card.get("before", []), stage]
@@ -238,12 +237,25 @@ class AgentRun:
         place = self.path / "log.csv"
         lines = place.read_text(encoding="utf-8").splitlines(keepends=True) if place.exists() else []
         rows = csv.DictReader(io.StringIO("".join(lines)))
-        kept = [
-            line
-            for line, row in zip(lines[1:], rows, strict=False)
-            if line.endswith("\n") and int(row["step"]) <= self.now.step
-        ]
+        try:
+            kept = [
+                line
+                for line, row in zip(lines[1:], rows, strict=False)
+                if line.endswith("\n") and int(row["step"]) <= self.now.step
+            ]
+        except (KeyError, TypeError, ValueError):
+            raise TrainingError(f"{place} is not the log of this run: put it back or delete it") from None
         write_whole(place, "".join([*lines[:1], *kept]))
+
+
+def _load_initial(recipe: AgentRecipe) -> agentfile.Agent | None:
+    """Load the agent that a run begins with, if there is one, and refuse one of other sizes."""
+    if not recipe.initial:
+        return None
+    agent = agentfile.load(file_of(recipe.initial))
+    if agent.sizes != recipe.sizes():
+        raise TrainingError(f"the agent {recipe.initial} has other sizes than this run: {agent.sizes}")
+    return agent
 
 
 def _under(start: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
