@@ -474,7 +474,7 @@ def test_the_command_bundles(run: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["tiny.json", "tiny.safetensors"]
     assert (tmp_path / "tiny.csv").exists()
     done = CliRunner().invoke(main, [str(tmp_path), "tiny", "--folder", str(tmp_path / "out")])
-    assert done.exit_code == 1 and done.output.startswith("Error: there is no file")
+    assert done.exit_code == 2 and done.output.startswith("Error: there is no file")
 
 
 def test_a_repeat_of_another_budget_is_refused_before_it_is_scored(

@@ -77,7 +77,8 @@ def run_scoring(
     try:
         return score(*names, suites=suites.split(",") if suites else None, how=how, **settings)
     except PhysbenchError as error:
-        raise click.ClickException(str(error)) from None
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
 
 
 def _tell(text: str) -> None:

@@ -6,6 +6,7 @@ Finished sittings are kept in a folder beside the tape until the tape is complet
 from __future__ import annotations
 
 import shutil
+import sys
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -127,6 +128,7 @@ def main(
                 progress=lambda done, total: update(done, total, f"recording {out.name}"),
             )
     except PhysbenchError as error:
-        raise click.ClickException(str(error)) from None
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
     size = out.stat().st_size
     click.echo(f"{out}: {recipe.sequences:,} sequences, {size:,} bytes, {size / recipe.sequences:.2f} for each")

@@ -236,10 +236,10 @@ def test_the_command_writes_a_tape(tmp_path: Path) -> None:
     assert load_tape(str(out)).header["rules"]["policy"] == "random"
     before = out.read_bytes()
     again = CliRunner().invoke(main, words)
-    assert again.exit_code and "exists already: use --overwrite" in again.output and out.read_bytes() == before
+    assert again.exit_code == 2 and "exists already: use --overwrite" in again.output and out.read_bytes() == before
     assert CliRunner().invoke(main, [*words, "--overwrite"]).exit_code == 0 and out.read_bytes() == before
     done = CliRunner().invoke(main, ["balls", str(tmp_path / "y.tape")])
-    assert done.exit_code and "the world balls has no tapes" in done.output
+    assert done.exit_code == 2 and "the world balls has no tapes" in done.output
 
 
 def test_tapes_that_come_with_the_package_are_found_by_name(
